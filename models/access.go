@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/millrace/millrace/internal/config"
 )
 
 // This file checks what dbt's configuration says of groups and of who may refer to a model. Neither changes a table, and both select.
@@ -62,14 +64,40 @@ func (l *loader) privateRefs() {
 			continue
 		}
 		for _, r := range n.Model.Refs {
-			of := r.Node
-			if r.Source != "" || of.Model == nil || of.Model.Materialized == Snapshot || !slices.Contains(accessOf(of), "private") {
-				continue
-			}
-			if group := settingOf(of, "group"); len(group) > 0 && !slices.Equal(group, settingOf(n, "group")) {
-				l.problem(r.Pos, fmt.Sprintf("set group: %s for %s as well, or access: protected for %s", group[0], n.RefName(), of.RefName()),
-					"%s is private to the group %s, and %s is not in it", of.RefName(), group[0], n.RefName())
+			if r.Source == "" {
+				l.privateRef(r.Node, settingOf(n, "group"), n.RefName(), r.Pos)
 			}
 		}
 	}
+}
+
+// privateRef refuses the ref of what is in a group, or in none, to a private model of another.
+func (l *loader) privateRef(of *Node, groups []string, by string, pos config.Pos) {
+	if of.Model == nil || of.Model.Materialized == Snapshot || !slices.Contains(accessOf(of), "private") {
+		return
+	}
+	if group := settingOf(of, "group"); len(group) > 0 && !slices.Equal(group, groups) {
+		l.problem(pos, fmt.Sprintf("set group: %s for %s as well, or access: protected for %s", group[0], by, of.RefName()),
+			"%s is private to the group %s, and %s is not in it", of.RefName(), group[0], by)
+	}
+}
+
+// privateTestRef refuses the ref of a test: one of a properties file is in the group of its model, a file in what it says itself.
+func (l *loader) privateTestRef(w *written, of *Node, said []setting, pos config.Pos) {
+	if !l.isDBT() || of == w.Node {
+		return
+	}
+	var groups []string
+	if w.Node != nil {
+		groups = settingOf(w.Node, "group")
+	}
+	for _, s := range said {
+		if s.key == "group" {
+			groups = nil
+			if s.value != nil {
+				groups = []string{fmt.Sprint(s.value)}
+			}
+		}
+	}
+	l.privateRef(of, groups, "test "+w.Name, pos)
 }

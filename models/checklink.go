@@ -146,6 +146,7 @@ func (l *loader) linkRelation(w *written, args *Relationships) {
 		l.problem(w.at("field"), "field: names one column for each", "relationships: columns: has %d and field: %d", len(w.Columns), len(args.Field))
 	}
 	w.Reads = []*Node{args.Node}
+	l.privateTestRef(w, args.Node, w.said, w.at("to"))
 }
 
 // off says whether a model of that name is there, but disabled.
@@ -311,6 +312,9 @@ func (l *loader) linkQuery(w *written, args *SQL, place map[*Node]int) {
 			return
 		}
 		if n != w.Node && !slices.Contains(w.Reads, n) {
+			if r.source == "" {
+				l.privateTestRef(w, n, append(w.said, seen.config...), config.Pos{File: r.pos.File, Line: r.pos.Line, Column: r.pos.Col})
+			}
 			w.Reads = append(w.Reads, n)
 		}
 	}

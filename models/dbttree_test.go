@@ -169,11 +169,23 @@ func TestGroupAndAccess(t *testing.T) {
 
 		groups + "models: [{name: m, group: finance, access: private}, {name: reads, group: finance}]\n": "",
 		groups + "models: [{name: m, group: finance}, {name: reads}]\n":                                  "",
-		groups + "models: [{name: m, group: finance, access: private}, {name: reads}]\n":                 "models/reads.sql:1:18: m is private to the group finance, and reads is not in it",
+		// Tests of a model are in its group, those that are files in the one that they say.
+		groups + "models: [{name: m, group: finance, access: private}] # select * from {{ ref('m') }}\n":                                                                                                "tests/t.sql:1:18: m is private to the group finance, and test t is not in it",
+		groups + "models: [{name: m, group: finance, access: private}] # {{ config(group='finance') }} select * from {{ ref('m') }}\n":                                                                  "",
+		groups + "models: [{name: m, group: finance, access: private, columns: [{name: n, data_tests: [unique]}]}]\n":                                                                                   "",
+		groups + "models: [{name: m, group: finance, access: private}]\nseeds: [{name: raw, columns: [{name: id, data_tests: [relationships: {to: ref('m'), field: n}]}]}]\n":                           "m is private to the group finance, and test relationships_id is not in it",
+		groups + "models: [{name: m, group: finance, access: private}]\nseeds: [{name: raw, config: {group: finance}, columns: [{name: id, data_tests: [relationships: {to: ref('m'), field: n}]}]}]\n": "",
+
+		groups + "models: [{name: m, group: finance, access: private}, {name: reads}]\n": "models/reads.sql:1:18: m is private to the group finance, and reads is not in it",
 	} {
 		files := map[string]string{"models/s.yml": properties, "models/m.sql": "select 1 as n", "seeds/raw.csv": "id\n1\n"}
 		if strings.Contains(properties, "reads") {
 			files["models/reads.sql"] = "select * from {{ ref('m') }}"
+		}
+		for _, test := range []string{"select * from {{ ref('m') }}", "{{ config(group='finance') }} select * from {{ ref('m') }}"} {
+			if strings.Contains(properties, "# "+test) {
+				files["tests/t.sql"] = test
+			}
 		}
 		_, text := loadDBT(files, nil, nil)
 		if want == "" && text != "" || !strings.Contains(text, want) {

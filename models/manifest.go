@@ -15,8 +15,9 @@ import (
 // Invocation is what made an artifact.
 type Invocation struct {
 	ID      string
-	At      time.Time
-	Version string // of millrace
+	Began   time.Time // the zero time: it begins and ends at once
+	At      time.Time // when the artifact was made
+	Version string    // of millrace
 	// Compiled is what was rendered, by the ids of nodes and tests.
 	Compiled map[string]string
 }
@@ -26,8 +27,12 @@ const ManifestSchema = "https://schemas.getdbt.com/dbt/manifest/v12.json"
 
 // Metadata is what dbt's artifacts begin with.
 func (p *Project) Metadata(schema string, in Invocation) map[string]any {
+	began := in.Began
+	if began.IsZero() {
+		began = in.At
+	}
 	return map[string]any{"dbt_schema_version": schema, "dbt_version": jinja.Version, "generated_at": Moment(in.At), "invocation_id": in.ID,
-		"invocation_started_at": Moment(in.At), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
+		"invocation_started_at": Moment(began), "quoting": map[string]any{"database": true, "schema": true, "identifier": true, "column": nil},
 		"env": map[string]any{}, "project_name": p.root, "project_id": md5Hex(p.root), "user_id": nil, "send_anonymous_usage_stats": false,
 		"adapter_type": "duckdb", "millrace_version": in.Version}
 }
@@ -67,7 +72,7 @@ func (p *Project) Manifest(in Invocation) map[string]any {
 	}
 	for _, t := range p.UnitTests {
 		id := p.UnitTestID(t)
-		units[id] = p.unitTestFacts(t)
+		units[id] = byName(p.UnitTestNode(t))
 		parents[id] = []string{p.UniqueID(t.Node)}
 	}
 	for id, sql := range in.Compiled {
@@ -220,17 +225,17 @@ func (p *Project) exposureFacts(e *Exposure) (id string, on []string, _ *jinja.D
 		"created_at", p.createdAt()).Dict
 }
 
-func (p *Project) unitTestFacts(t *UnitTest) map[string]any {
+// UnitTestNode is a unit test as templates see it among results, and the manifest.
+func (p *Project) UnitTestNode(t *UnitTest) *jinja.Dict {
 	file, below := p.inPackage(t.Path, t.Package)
-	given := []map[string]any{}
+	given := []any{}
 	for _, f := range t.Given {
-		given = append(given, map[string]any{"input": f.Input})
+		given = append(given, newFacts().putAll("input", f.Input).Dict)
 	}
-	return map[string]any{"unique_id": p.UnitTestID(t), "resource_type": "unit_test", "name": t.Name, "model": t.Node.RefName(),
-		"description": t.Description, "package_name": p.PackageName(t.Package),
-		"path": below, "original_file_path": file, "fqn": t.fqn, "schema": t.Node.Schema, "given": given,
-		"config":     map[string]any{"enabled": true, "tags": append([]string{}, t.Tags...)},
-		"depends_on": map[string]any{"nodes": []string{p.UniqueID(t.Node)}, "macros": []string{}}}
+	return newFacts().putAll("model", t.Node.RefName(), "given", given, "name", t.Name, "resource_type", "unit_test",
+		"package_name", p.PackageName(t.Package), "path", below, "original_file_path", file, "unique_id", p.UnitTestID(t), "fqn", anys(t.fqn),
+		"description", t.Description, "depends_on", newFacts().putAll("macros", []any{}, "nodes", []any{p.UniqueID(t.Node)}).Dict,
+		"config", newFacts().putAll("tags", anys(t.Tags), "enabled", true).Dict, "schema", t.Node.Schema).Dict
 }
 
 // macroFacts are the names of the macros of the project and its packages.

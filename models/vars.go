@@ -37,6 +37,14 @@ func (p *Project) Var(pkg, name string) (any, bool) {
 	return jinja.Copy(v), ok
 }
 
+// GivenVars are those of --var, as templates see them.
+func (p *Project) GivenVars() map[string]any {
+	if p.given == nil {
+		return map[string]any{}
+	}
+	return p.given
+}
+
 // packageVars reads vars: of a dbt_project.yml. They are no templates.
 func (l *loader) packageVars(p *dbtPackage, vars config.Node) {
 	v := variables{all: map[string]any{}, scoped: map[string]map[string]any{}}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/internal/dbttest"
 	"github.com/millrace/millrace/models"
@@ -60,6 +61,26 @@ func TestTestOfNoTable(t *testing.T) {
 	write(t, dir, map[string]string{"tests/nothing.sql": "select 1 as x where false"})
 	if r := run(t, engineWith(t, models.Loading{Dir: dir})); *r.Run.ExitCode != pipeline.ExitOK {
 		t.Errorf("the mended run ends with %d: %s", *r.Run.ExitCode, r.Run.Error)
+	}
+}
+
+// It is run whatever becomes of the table that it is told with.
+func TestTestOfNoTableBesideAFailure(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"broken":   {"models/a.sql": "select lost from (select 1 as id)"},
+		"refused":  {"models/a.sql": "select 1 as id", "models/a.yml": "models: [{name: a, columns: [{name: id, data_tests: [{accepted_values: {values: [2]}}]}]}]\n"},
+		"upstream": {"seeds/b.csv": "id\n1\n", "seeds/b.yml": "seeds: [{name: b, columns: [{name: id, data_tests: [{accepted_values: {values: [2]}}]}]}]\n", "models/a.sql": "select * from {{ ref('b') }}"},
+	} {
+		files["tests/nothing.sql"], files["tests/fine.sql"] = "select 1 as x", "select 1 as x where false"
+		e := engineWith(t, models.Loading{Dir: dbtShop(t, files)})
+		r := run(t, e)
+		got := map[string]string{}
+		for _, one := range pipeline.NodeResults(e.Project, r.Outcome(time.Time{})) {
+			got[one.ID] = one.Status
+		}
+		if got["test.shop.nothing"] != "fail" || got["test.shop.fine"] != "pass" || !strings.Contains(r.Run.Error, "nothing: failed, and reads no table") {
+			t.Errorf("%s: %v; the run ends with %d: %s", name, got, *r.Run.ExitCode, r.Run.Error)
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ func TestContextOfRuns(t *testing.T) {
 {% if execute %}{{ log('a ' ~ found ~ ' ' ~ other ~ (' ' ~ other.type ~ ' ' ~ adapter.get_columns_in_relation(other) | map(attribute='name') | join(',') ~ ' ' ~
  run_query('select n from ' ~ other).columns[0].values()[0] if other else ''), info=true) }}{% endif %}
 select 1 as id`,
-		"models/s.yml":     "models: [{name: a, columns: [{name: id, data_tests: [not_null, {relationships: {to: ref('child'), field: id}}]}]}]\n",
+		"models/s.yml": "models: [{name: a, columns: [{name: id, data_tests: [not_null, {relationships: {to: ref('child'), field: id}}]}]}]\n" +
+			"unit_tests: [{name: ut, model: child, given: [{input: ref('a'), rows: [{id: 1}]}], expect: {rows: [{id: 1}]}}]\n",
 		"models/child.sql": "select id from {{ ref('a') }}",
 	})
 	said := func(names ...string) []string {
@@ -53,7 +54,7 @@ select 1 as id`,
 		return lines
 	}
 	first := said("a", "bad", "child")
-	want := []string{"start True", "a None None", "a success table None select 1 as id", "bad error view None ", "not_null_a_id pass test 0 ", "child success view None select id from \"main\".\"a\"", "relationships_a_id__id__ref_child_ pass test 0 ", // which is judged last of all
+	want := []string{"start True", "a None None", "ut pass  0 ", "a success table None select 1 as id", "bad error view None ", "not_null_a_id pass test 0 ", "child success view None select id from \"main\".\"a\"", "relationships_a_id__id__ref_child_ pass test 0 ", // which is judged last of all
 		"['main'][('shop', 'main')]",
 		"pk root of_pk operation.pk.pk-on-run-end-0 operation"}
 	for i, line := range first {

@@ -165,9 +165,12 @@ func (r *run) resultsForHooks() []jinja.Result {
 			tests[r.Project.TestID(c)] = c
 		}
 	}
-	nodes := map[string]*models.Node{}
+	nodes, units := map[string]*models.Node{}, map[string]*models.UnitTest{}
 	for _, n := range r.nodes {
 		nodes[r.Project.UniqueID(n)] = n
+		for _, t := range r.Project.UnitTestsOf(n) {
+			units[r.Project.UnitTestID(t)] = t
+		}
 	}
 	var all []jinja.Result
 	for _, one := range NodeResults(r.Project, Outcome{steps, checks, r.gate.results, r.compiled, r.Clock()}) {
@@ -175,6 +178,8 @@ func (r *run) resultsForHooks() []jinja.Result {
 			one.Node = r.Project.Facts(n)
 		} else if c := tests[one.ID]; c != nil {
 			one.Node = r.Project.TestNode(c)
+		} else if t := units[one.ID]; t != nil {
+			one.Node = r.Project.UnitTestNode(t)
 		}
 		if one.SQL != "" {
 			_ = one.Node.Set("compiled", true) // a text is a key

@@ -47,9 +47,10 @@ type app struct {
 	format   string // of logs
 	metrics  string // file to write them to
 
-	dbtProfile, profilesDir string   // dbt's
-	line                    []string // the command line
-	misused                 error    // a flag of dbt's that is something else here
+	dbtProfile, profilesDir string    // dbt's
+	line                    []string  // the command line
+	misused                 error     // a flag of dbt's that is something else here
+	asked                   selection // what a run was to work on
 
 	opened *openedFiles // what loading the project opens; nil when nobody wants to know
 }

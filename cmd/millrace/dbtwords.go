@@ -2,10 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,7 @@ func (a *app) allVars() ([]string, error) {
 		return a.vars, nil
 	}
 	f, problems := config.Parse("--vars", []byte(a.varsYAML))
-	var vars config.Map[any]
+	var vars config.Map[config.Node]
 	if !problems.HasErrors() {
 		if a.isDBT() {
 			f.Read11()
@@ -73,16 +74,61 @@ func (a *app) allVars() ([]string, error) {
 	}
 	all := a.vars
 	for name, value := range vars.All() {
-		text, err := json.Marshal(value) // JSON is YAML, which is how values are read
+		text, err := varText(value)
 		if err != nil {
 			return nil, usage("--vars: %s: %w", name, err)
 		}
-		if plain, isText := value.(string); isText && !a.isDBT() {
-			text = []byte(plain)
+		var plain any
+		if _ = value.Decode(&plain); !a.isDBT() {
+			if of, isText := plain.(string); isText {
+				text = of
+			}
 		}
-		all = append(all, fmt.Sprintf("%s=%s", name, text))
+		all = append(all, name+"="+text)
 	}
 	return all, nil
+}
+
+// varText writes a value as JSON, which is YAML as values of variables are: mappings keep their order, and a number its point.
+func varText(n config.Node) (string, error) {
+	var parts []string
+	switch {
+	case n.IsMapping():
+		for key, value := range n.All() {
+			text, err := varText(value)
+			if err != nil {
+				return "", err
+			}
+			name, err := json.Marshal(key)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, string(name)+": "+text)
+		}
+		return "{" + strings.Join(parts, ", ") + "}", nil
+	case n.IsList():
+		for _, item := range n.Items() {
+			text, err := varText(item)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, text)
+		}
+		return "[" + strings.Join(parts, ", ") + "]", nil
+	}
+	var value any
+	if problems := n.Decode(&value); problems.HasErrors() {
+		return "", problems
+	}
+	if x, isFloat := value.(float64); isFloat {
+		text := strconv.FormatFloat(x, 'f', -1, 64)
+		if !strings.Contains(text, ".") {
+			text += ".0"
+		}
+		return text, nil
+	}
+	text, err := json.Marshal(value)
+	return string(text), err
 }
 
 // isDBT says whether the folder is a project of dbt, where a variable's value is YAML.

@@ -64,9 +64,8 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 	if !e.Project.DBT {
 		return
 	}
-	in := models.Invocation{ID: invocationID(), At: clock.System(), Version: version()}
-	args := map[string]any{"which": "build", "select": []string{}, "exclude": []string{}, "target": e.Project.Target.Name,
-		"full_refresh": r.Run.Selection.FullRefresh, "vars": map[string]any{}}
+	// What templates saw is what the files say: audit tables join by it.
+	in := models.Invocation{ID: r.Run.ID, Began: r.Run.Begun(), At: clock.System(), Version: version()}
 	took, end := time.Duration(0), time.Time{}
 	if r.Run.Finished != nil {
 		took, end = r.Run.Finished.Sub(r.Run.Begun()), *r.Run.Finished
@@ -77,7 +76,7 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 		in.Compiled[one.ID] = one.SQL
 	}
 	for name, v := range map[string]map[string]any{"manifest.json": e.Project.Manifest(in),
-		"run_results.json": report.RunResults(e.Project, results, took, in, args)} {
+		"run_results.json": report.RunResults(e.Project, results, took, in, a.argsOf(e.Project, r))} {
 		text, err := a.artifact(v)
 		path := filepath.Join(e.Project.Dir, filepath.FromSlash(e.Project.Artifacts), name)
 		if err == nil {
@@ -90,4 +89,14 @@ func (a *app) writeArtifacts(e *pipeline.Engine, r *pipeline.Report) {
 			a.note("%s is not written: %v", name, err)
 		}
 	}
+}
+
+// argsOf is what a run was asked for, in dbt's words.
+func (a *app) argsOf(p *models.Project, r *pipeline.Report) map[string]any {
+	args := map[string]any{"which": "build", "select": append([]string{}, a.asked.include...), "exclude": append([]string{}, a.asked.exclude...),
+		"target": p.Target.Name, "full_refresh": r.Run.Selection.FullRefresh, "vars": p.GivenVars()}
+	if a.asked.selector != "" {
+		args["selector"] = a.asked.selector
+	}
+	return args
 }

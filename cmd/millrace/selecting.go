@@ -33,6 +33,7 @@ func stateFlag(c *cobra.Command, s *string) {
 
 // toRun are the nodes that are meant, with the sources of dbt's that they read where selectors mean them.
 func (a *app) toRun(ctx context.Context, e *pipeline.Engine, s selection) ([]*models.Node, error) {
+	a.asked = s
 	nodes, err := a.selected(ctx, e, s)
 	if err != nil || len(nodes) == 0 {
 		return nodes, err
