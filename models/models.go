@@ -52,8 +52,8 @@ type Project struct {
 	Dispatch map[string][]string
 	// OnRunStart and OnRunEnd are SQL that runs before the first model of a run and behind the last.
 	OnRunStart, OnRunEnd []Hook
-	// GivenVars are variables of the command line, as they were written there.
-	GivenVars map[string]string
+	// CommandVars are variables of the command line, as they were written there.
+	CommandVars map[string]string
 	// Artifacts is the folder that dbt writes what it tells of a run to, relative to the project: its target-path.
 	Artifacts string
 	// Database is what templates call the target's database: a name that dbt projects print.

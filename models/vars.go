@@ -94,7 +94,7 @@ func templateValue(n config.Node) any {
 
 // givenVars reads --var. In a project of dbt a value is YAML, as in dbt's --vars, and variables need not be declared.
 func (l *loader) givenVars() {
-	l.p.given, l.p.GivenVars = map[string]any{}, l.Vars
+	l.p.given, l.p.CommandVars = map[string]any{}, l.Vars
 	for name, value := range l.Vars {
 		l.p.given[name] = value
 		if !l.isDBT() {

@@ -150,11 +150,11 @@ func (e *Engine) selection(req Request) journal.Selection {
 
 // givenVars are the variables of the command line, without secrets; nil when there are none.
 func (e *Engine) givenVars() map[string]string {
-	if len(e.Project.GivenVars) == 0 {
+	if len(e.Project.CommandVars) == 0 {
 		return nil
 	}
 	vars := map[string]string{}
-	for name, value := range e.Project.GivenVars {
+	for name, value := range e.Project.CommandVars {
 		vars[name] = e.redact(value)
 	}
 	return vars
