@@ -57,6 +57,11 @@ func (files FileStates) Settled(now time.Time) bool {
 	return true
 }
 
+// OwnFolder is the error of a file that Excludes is true of, by the name that people know it by.
+func OwnFolder(file string) error {
+	return Advise(fmt.Errorf("%s lies in a folder of Millrace's own", file), "models read published tables by ref() and source()")
+}
+
 // Excludes says whether a file is the engine's own: a glob such as **/*.parquet would read what it has published. Links in the file's own
 // path have been followed.
 func (e Env) Excludes(path string) bool {

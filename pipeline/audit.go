@@ -88,10 +88,7 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 	if w == r.shared { // which has the new versions of these, or will have them
 		maps.Copy(x.seen, r.walked)
 	}
-	b := &transform.Builder{Project: r.Project, Warehouse: w, Run: r.forTemplates()}
-	if published, ok := w.(transform.Published); ok {
-		b.Published = published
-	}
+	b := r.judging(w)
 	a.Runner = check.Runner{Warehouse: w, At: r.LogicalTime, Now: r.Clock(), Dir: a.dir,
 		Parent: func(p *models.Node) (string, error) { return r.readable(x, n, p) },
 		Query: func(ctx context.Context, c *models.Check) (string, error) {
@@ -113,6 +110,15 @@ func (r *run) newAudit(n *models.Node, s *journal.Step, w warehouse.Warehouse, d
 		a.Aside = "a backfill"
 	}
 	return a, nil
+}
+
+// judging renders in an engine what is judged, and builds nothing.
+func (r *run) judging(w warehouse.Warehouse) *transform.Builder {
+	b := &transform.Builder{Project: r.Project, Warehouse: w, Run: r.forTemplates()}
+	if published, ok := w.(transform.Published); ok {
+		b.Published = published
+	}
+	return b
 }
 
 // startHooks makes in an engine that only judges tables what the hooks of the run's start make for SELECTs: checks may use it.

@@ -309,15 +309,23 @@ func (r *run) ephemeral(ctx context.Context, b *transform.Builder, n *models.Nod
 		return err
 	}
 	defer func() { err = errors.Join(err, a.save(ctx)) }()
-	query, columns, err := b.Describe(ctx, transform.Job{Node: n, Now: r.LogicalTime})
+	v, err := r.inPlace(ctx, b, n)
 	if err != nil {
-		return explainModel(n, err)
+		return err
 	}
-	v := warehouse.Version{Name: nameOf(n), Columns: columns, View: query}
-	if err := a.judgeAll(ctx, &v, checks); err != nil {
+	if err := a.judgeAll(ctx, v, checks); err != nil {
 		return explainModel(n, err)
 	}
 	return nil
+}
+
+// inPlace is an ephemeral model as the view that its SELECT is.
+func (r *run) inPlace(ctx context.Context, b *transform.Builder, n *models.Node) (*warehouse.Version, error) {
+	query, columns, err := b.Describe(ctx, transform.Job{Node: n, Now: r.LogicalTime})
+	if err != nil {
+		return nil, explainModel(n, err)
+	}
+	return &warehouse.Version{Name: nameOf(n), Columns: columns, View: query}, nil
 }
 
 // stage makes an empty folder for the files of a node that is built.

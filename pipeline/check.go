@@ -140,15 +140,7 @@ func (x *exposure) judged(ctx context.Context, n *models.Node) (*warehouse.Versi
 	if !isEphemeral {
 		return &x.before.Table(nameOf(n)).Version, nil
 	}
-	b := &transform.Builder{Project: x.Project, Warehouse: x.w, Run: x.forTemplates()}
-	if published, ok := x.w.(transform.Published); ok {
-		b.Published = published
-	}
-	query, columns, err := b.Describe(ctx, transform.Job{Node: n, Now: x.LogicalTime})
-	if err != nil {
-		return nil, explainModel(n, err)
-	}
-	return &warehouse.Version{Name: nameOf(n), Columns: columns, View: query}, nil
+	return x.inPlace(ctx, x.judging(x.w), n)
 }
 
 // unpublished tells of a node that it has no table to judge: its first run may be yet to come, or have failed by these very checks.

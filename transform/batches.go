@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/clock"
@@ -100,7 +99,7 @@ func (g *gathering) add(ctx context.Context, i int) error {
 	if err != nil {
 		return templateError(err)
 	}
-	if i > 0 && strings.Contains(out.Text, g.Warehouse.Dialect().Table(g.name)) {
+	if i > 0 && g.namesItself(job.Node, out.Text) {
 		if err := g.flush(ctx, i); err != nil {
 			return err
 		}

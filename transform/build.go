@@ -166,10 +166,14 @@ func (b *Builder) Build(ctx context.Context, job Job) (*Built, error) {
 // demandOwn lets a table that is made anew read itself, as it was published before, where its SELECT does.
 func (b *Builder) demandOwn(ctx context.Context, job Job, sql string) {
 	n := job.Node
-	if b.Published != nil && n.Model.Materialized == models.Table &&
-		strings.Contains(sql, b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table})) {
+	if b.Published != nil && n.Model.Materialized == models.Table && b.namesItself(n, sql) {
 		b.Published.Demand(ctx, n.Schema, n.Table)
 	}
+}
+
+// namesItself says whether the SELECT of a model may read the model's own table.
+func (b *Builder) namesItself(n *models.Node, sql string) bool {
+	return strings.Contains(sql, b.Warehouse.Dialect().Table(warehouse.Name{Schema: n.Schema, Table: n.Table}))
 }
 
 // buildable refuses what the loader knows to be impossible.

@@ -80,9 +80,6 @@ func splitName(name string) (schema, table string, err error) {
 	return parts[0], parts[1], nil
 }
 
-// published is what to read instead of files of the engine's own.
-const published = "models read published tables by ref() and source()"
-
 type source struct {
 	path   string // absolute
 	told   string // as the project has it
@@ -98,7 +95,7 @@ func newSource(env extract.Env, o *Options) (*source, error) {
 		s.stored = func(typ string) (string, error) { return typ, nil }
 	}
 	if env.Excludes(fsx.Real(s.path)) {
-		return nil, extract.Advise(fmt.Errorf("%s lies in a folder of Millrace's own", s.told), published)
+		return nil, extract.OwnFolder(s.told)
 	}
 	return s, nil
 }

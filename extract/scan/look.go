@@ -121,8 +121,7 @@ func (s *source) find(ctx context.Context, name string) (extract.FileStates, err
 		case private(one):
 			return nil, extract.Advise(fmt.Errorf("%s is not read: it may hold secrets", name), "copy what is data in it to a file of its own")
 		case s.env.Excludes(fsx.Real(one)):
-			return nil, extract.Advise(fmt.Errorf("%s lies in a folder of Millrace's own", name),
-				"models read published tables by ref() and source()")
+			return nil, extract.OwnFolder(name)
 		}
 		files = append(files, extract.StateOfFile(one, info))
 	}
